@@ -18,14 +18,40 @@ enum pn_verdict {
 // clang-format off
 #define PN_REASON_TABLE(row) \
 	row(OFF, "off", "switched off: passes, nothing looked up") \
+	row(NOT_IP, "not-ip", "ARP and all that is not IP: passes") \
+	row(NOT_TCP, "not-tcp", "UDP, ICMP, ND and their fragments: passes") \
+	row(OTHER_PORT, "other-port", "not to one of our ports: passes") \
+	row(OTHER_ADDRESS, "other-address", "not to one of our addresses: passes") \
 	row(MULTICAST, "multicast", "sent to a group MAC address: passes, the kernel ignores it") \
+	row(MALFORMED, "malformed", "contradicts itself: passes, the kernel drops it") \
+	row(FRAGMENT, "fragment", "fragment of a source not refused, or harmless without its first: passes") \
 	row(LIMIT, "limit", "class limit, or no entry: passes") \
+	row(ALLOW, "allow", "class allow: passes") \
 	row(LISTED, "listed", "class drop: dropped") \
+	row(FRAG_FIRST, "fragment-first", "first fragment to our port from a refused source: dropped") \
+	row(FRAG_SHORT, "fragment-short", "first fragment without TCP flags from a refused source: dropped") \
 	row(FRAG_ONE, "fragment-overlap", "fragment over the TCP flags from a refused source: dropped") \
+	row(EXTHDR, "extension-headers", "more IPv6 extension headers than are walked: dropped if refused") \
 	row(FLAGS, "flags", "refused source, TCP flags no answer is due to: dropped") \
 	row(RESET, "reset", "refused source, RST: dropped") \
+	row(STALE, "stale", "refused source, acknowledges nothing that we said: dropped") \
+	row(SILENT, "silent", "refused source, bare acknowledgement: nothing to say") \
+	row(WINDOW, "window", "refused source whose window cannot take the answer: dropped") \
+	row(SOURCE_BUDGET, "source-budget", "this source got its share of answers: dropped") \
+	row(CPU_BUDGET, "cpu-budget", "this CPU gave its share of answers: dropped") \
+	row(MUTE, "mute", "interface on which we cannot answer (VLAN offload): dropped") \
+	row(NO_ROOM, "no-room", "no room in the buffer for the answer: dropped") \
+	row(SYN_ACK, "syn-ack", "refused source connects: SYN-ACK") \
 	row(GREETING, "greeting", "dialog: 220") \
-	row(EHLO, "ehlo", "dialog: 250 and extensions")
+	row(GREETING_REFUSED, "greeting-refused", "refused in the greeting, FIN") \
+	row(EHLO, "ehlo", "dialog: 250 and extensions") \
+	row(OK, "ok", "dialog: 250") \
+	row(REFUSED, "refused", "dialog: refused at RCPT, DATA or STARTTLS") \
+	row(REFUSED_FIN, "refused-fin", "talks out of turn or for too long: refused, FIN") \
+	row(BYE, "bye", "dialog: 221, FIN") \
+	row(UNKNOWN, "unknown-command", "dialog: 502") \
+	row(PARTIAL, "partial-line", "dialog: part of a line, acknowledged") \
+	row(FINISH, "finish", "the source closes: FIN acknowledged with FIN")
 // clang-format on
 
 #define PN_REASON_ENUM(name, label, meaning) PN_R_##name,
